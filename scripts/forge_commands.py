@@ -16,7 +16,8 @@ from typing import Any
 
 import click
 
-from builder.model.artifact import read_manifest, sha256_of
+from builder.model.artifact import read_manifest
+from builder.model.file_access import sha256_of
 from builder.model.matrix_file import load_matrix
 from publisher.ledger.folder import SBOMS, FolderLedger
 from publisher.ledger.release import at_number, last_before, sbom_path

@@ -15,7 +15,7 @@ from builder.archive.zip_writer import Stream, ZipEntry, compress, write_zip
 from builder.inspection.elf import ElfFacts, elf_facts
 from builder.inspection.file_facts import FileFacts, PycFacts
 from builder.inspection.pyc import pyc_facts
-from builder.model.artifact import sha256_of
+from builder.model.file_access import sha256_of
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter

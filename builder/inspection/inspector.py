@@ -21,7 +21,8 @@ from builder.inspection.file_facts import FileFacts
 from builder.inspection.package_checks import check_packages
 from builder.inspection.pyc import count_modules, python_of
 from builder.inspection.zip_reader import read_zip
-from builder.model.artifact import Finding, sha256_of
+from builder.model.artifact import Finding
+from builder.model.file_access import sha256_of
 from builder.model.findings import dotted, finding, limit_findings
 from builder.model.runtimes import RUNTIMES, UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES, Architecture
 from builder.model.target import Target, python_order

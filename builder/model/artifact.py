@@ -6,20 +6,17 @@ from it, and another machine compares its own build with it.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
-from builder.model.bounded_file import MAX_FACTS_BYTES, read_file
 from builder.model.errors import InputError
+from builder.model.file_access import MAX_FACTS_BYTES, read_file, write_atomically
 from builder.model.frozen import Frozen, Many, first_problem, parse_document
 from builder.model.recorded_fields import PythonField, SchemaVersion, TargetField, VersionField, WholeNumber
 from builder.model.runtimes import Architecture
+from builder.model.strict_json import dump_json
 
 MANIFEST = "manifest.json"
 
@@ -170,42 +167,3 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write ``manifest.json`` atomically."""
     # No fsync: the zips are not flushed either, and fsync would wait for all of them.
     write_atomically(folder / MANIFEST, dump_json(manifest.model_dump(mode="json")).encode(), flush=False)
-
-
-def dump_json(data: object) -> str:
-    """Format JSON as in every file that the program writes: indented, keys in insertion order, not escaped to ASCII."""
-    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
-
-
-def write_atomically(path: Path, data: bytes, *, flush: bool = True) -> None:
-    """Replace a file atomically (write a temporary file, rename it): ``path`` has either the old bytes or the new ones.
-
-    With ``flush`` (fsync) this is also true after a power failure.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            if flush:
-                file.flush()
-                os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def sha256_of(path: Path) -> str:
-    """Return the sha256 of a file in hexadecimal."""
-    return digest_of(path, "sha256")
-
-
-def digest_of(path: Path, algorithm: str) -> str:
-    """Return the digest of a file in hexadecimal."""
-    digest = hashlib.new(algorithm, usedforsecurity=False)
-    with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()

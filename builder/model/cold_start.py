@@ -11,12 +11,13 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from builder.model.artifact import Sha256, dump_json, write_atomically
-from builder.model.bounded_file import MAX_FACTS_BYTES, read_if_present
+from builder.model.artifact import Sha256
 from builder.model.errors import InputError
+from builder.model.file_access import MAX_FACTS_BYTES, read_if_present, write_atomically
 from builder.model.folder_lock import folder_lock
 from builder.model.frozen import Frozen, Many, first_problem, parse_document
 from builder.model.recorded_fields import Number, SchemaVersion, TrueOrFalse, WholeNumber
+from builder.model.strict_json import dump_json
 
 SMOKE_FILE = "smoke.json"
 _SMOKE_FIX: Final = "delete the file, then record again: layers smoke --record ZIP…"

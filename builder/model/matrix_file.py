@@ -16,9 +16,9 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from builder.model import matrix_keys
-from builder.model.bounded_file import read_if_present
 from builder.model.errors import InputError
 from builder.model.figures import counted
+from builder.model.file_access import read_if_present
 from builder.model.frozen import Frozen
 from builder.model.matrix import LAYER_NAME, MAX_DESCRIPTION_CHARACTERS, Matrix
 from builder.model.regions import did_you_mean, known_regions, partition_of

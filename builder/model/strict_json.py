@@ -1,4 +1,4 @@
-"""Parse JSON documents in which nothing is lost: ``json.loads`` keeps only the last of several equal keys."""
+"""JSON documents: read without losing anything (``json.loads`` keeps the last of equal keys), written in one way."""
 
 from __future__ import annotations
 
@@ -32,3 +32,8 @@ def load_json(text: str | bytes, max_keys: int | None = None) -> Any:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number in JSON")
+
+
+def dump_json(data: object) -> str:
+    """Format JSON as in every file that the program writes: indented, keys in insertion order, not escaped to ASCII."""
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"

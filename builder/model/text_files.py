@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import tomli
 
-from builder.model.bounded_file import read_if_present
 from builder.model.errors import InputError
+from builder.model.file_access import read_if_present
 from builder.model.strict_json import load_json
 
 #: Far above the size of any real lock file.

@@ -20,7 +20,8 @@ from packaging.utils import canonicalize_name
 
 from builder.metadata.core_metadata import parse_headers
 from builder.metadata.requires_dist import active_requirements
-from builder.model.artifact import Locked, dump_json
+from builder.model.artifact import Locked
+from builder.model.strict_json import dump_json
 from builder.model.target import Target
 
 #: The UUID namespace of serial numbers.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from builder.cache.store import Cache
-from builder.model.artifact import Artifact, sha256_of
+from builder.model.artifact import Artifact
+from builder.model.file_access import sha256_of
 from builder.model.frozen import Frozen
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from builder.model.artifact import digest_of
+from builder.model.file_access import digest_of
 from builder.requirements.declared import Problems
 from builder.resolve.wheel_choice import DIGEST_LENGTHS
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from builder.metadata.requirement_lines import logical_lines
-from builder.model.bounded_file import read_file
+from builder.model.file_access import read_file
 from builder.model.text_files import MAX_FILE_BYTES
 
 #: A file that a constraints file includes: ``-c other.txt``.

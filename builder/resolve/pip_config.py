@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from builder.model.bounded_file import read_file
 from builder.model.errors import InputError
+from builder.model.file_access import read_file
 from builder.model.text_files import MAX_FILE_BYTES
 
 #: The value of a setting, and the variable or file that it comes from.

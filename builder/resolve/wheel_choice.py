@@ -13,8 +13,9 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from builder.model.artifact import Locked, digest_of
+from builder.model.artifact import Locked
 from builder.model.errors import BuildError, InputError
+from builder.model.file_access import digest_of
 from builder.model.target import Target
 from builder.model.wheel_tags import supported_tags
 from builder.resolve import uv

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from builder.model.bounded_file import read_file
 from builder.model.errors import InputError
+from builder.model.file_access import read_file
 
 #: The body of a Converse or ConverseStream request (Amazon Bedrock API reference).
 ConverseRequest = Mapping[str, Any]

@@ -20,8 +20,9 @@ from typing import Any, Literal
 from builder.inspection.file_checks import check_function_files, import_roots, other_roots
 from builder.inspection.inspector import Inspection, inspect_zip
 from builder.inspection.zip_reader import read_zip
-from builder.model.artifact import Finding, sha256_of
+from builder.model.artifact import Finding
 from builder.model.cold_start import PackageImport
+from builder.model.file_access import sha256_of
 from builder.model.runtimes import Architecture
 from builder.model.target import Target
 from builder.smoke.bedrock import BedrockServer

@@ -19,9 +19,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from builder.metadata.record import MAX_RECORD_BYTES, RecordRow, parse_record
-from builder.model.artifact import Locked, digest_of
-from builder.model.bounded_file import read_file
+from builder.model.artifact import Locked
 from builder.model.errors import BuildError, LayersError
+from builder.model.file_access import digest_of, read_file
 from builder.model.runtimes import UNZIPPED_LIMIT_BYTES
 from builder.model.target import Target
 from builder.resolve import uv

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from builder.model.bounded_file import read_file
 from builder.model.errors import DriftError, InputError
 from builder.model.escape import shorten
+from builder.model.file_access import read_file
 from publisher.catalog.download import download
 
 if TYPE_CHECKING:

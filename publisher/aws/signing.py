@@ -12,9 +12,9 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from builder.model.artifact import sha256_of
 from builder.model.clock import Clock
 from builder.model.errors import IncompleteError, InputError
+from builder.model.file_access import sha256_of
 from builder.model.matrix import Matrix
 from builder.model.zip_damage import ZIP_DAMAGE
 from publisher.aws.error_codes import status_of, unless_missing

@@ -12,9 +12,9 @@ from urllib.parse import urljoin
 
 from pydantic import ValidationError
 
-from builder.model.bounded_file import read_file
 from builder.model.errors import FailureClass, InputError
 from builder.model.escape import shorten
+from builder.model.file_access import read_file
 from builder.model.frozen import MAX_KEYS
 from builder.model.matrix import LAYER_NAME
 from builder.model.strict_json import load_json

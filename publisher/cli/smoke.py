@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from builder.model.bounded_file import read_file
 from builder.model.errors import BuildError, InputError, LayersError, UsageError
 from builder.model.figures import counted, megabytes, seconds
+from builder.model.file_access import read_file
 from builder.model.runtimes import Architecture
 from publisher.cli import github
 from publisher.cli.budget_options import refuse_slow_imports

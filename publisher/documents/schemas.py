@@ -11,8 +11,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from builder.model.artifact import Manifest, dump_json, write_atomically
+from builder.model.artifact import Manifest
+from builder.model.file_access import write_atomically
 from builder.model.matrix import Matrix
+from builder.model.strict_json import dump_json
 from builder.smoke.smoke_test import SmokeReport
 from publisher.announce.announcement import Announcement
 from publisher.audit.live_state import LiveRow

@@ -14,8 +14,8 @@ from functools import cache
 from itertools import product
 from typing import Any
 
-from builder.model.artifact import dump_json
 from builder.model.clock import iso
+from builder.model.strict_json import dump_json
 from publisher.catalog.index import Index, IndexedRelease, dump_rows
 
 #: A variable in place of a word: ``${AWS::Region}``, ``${aws:region}``, ``{region}``, ``$REGION``, ``%s``.

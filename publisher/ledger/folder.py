@@ -13,10 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Protocol
 
-from builder.model.artifact import write_atomically
-from builder.model.bounded_file import MAX_FACTS_BYTES, MAX_SBOM_BYTES, read_file
 from builder.model.errors import InputError
 from builder.model.escape import shorten
+from builder.model.file_access import MAX_FACTS_BYTES, MAX_SBOM_BYTES, read_file, write_atomically
 from builder.model.frozen import first_problem, newer_schema, parse_document
 from builder.model.matrix import Cell, Matrix
 from builder.model.target import Target

@@ -12,8 +12,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from builder.model.bounded_file import MAX_FACTS_BYTES, MAX_SBOM_BYTES, within_limit
 from builder.model.errors import IncompleteError, InputError
+from builder.model.file_access import MAX_FACTS_BYTES, MAX_SBOM_BYTES, within_limit
 from builder.model.matrix import Matrix
 from builder.model.retry import repeat
 from publisher.aws.error_codes import is_conflicting_write, unless_missing

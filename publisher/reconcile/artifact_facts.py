@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder.model.artifact import Artifact
-from builder.model.bounded_file import MAX_SBOM_BYTES, read_if_present
 from builder.model.cold_start import read_smokes
 from builder.model.errors import InputError
+from builder.model.file_access import MAX_SBOM_BYTES, read_if_present
 from builder.model.target import Target
 from publisher.ledger.folder import Ledger
 from publisher.ledger.release import Release, TargetRecord, sbom_path

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from builder.model.artifact import Artifact, Manifest, write_atomically, write_manifest
+from builder.model.artifact import Artifact, Manifest, write_manifest
 from builder.model.errors import DriftError, IncompleteError, InputError
+from builder.model.file_access import write_atomically
 from builder.model.matrix import Matrix
 from builder.model.progress import Progress
 from builder.model.target import Target

@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.model.artifact import BuildOutput, sha256_of
+from builder.model.artifact import BuildOutput
 from builder.model.clock import utc_now
 from builder.model.errors import InputError
+from builder.model.file_access import sha256_of
 from builder.model.matrix import Cell, Matrix
 from publisher.aws.gateway import Zip
 from publisher.aws.session import new_session

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from builder.model.artifact import Artifact, BuildOutput, sha256_of
+from builder.model.artifact import Artifact, BuildOutput
 from builder.model.errors import InputError, read_error
+from builder.model.file_access import sha256_of
 from builder.model.matrix import Matrix
 from builder.model.runtimes import UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES
 from builder.model.target import Target

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from builder.model.bounded_file import read_if_present
 from builder.model.clock import SYSTEM_CLOCK, Clock
 from builder.model.errors import InputError, read_error
+from builder.model.file_access import read_if_present
 from builder.model.retry import repeat
 from publisher.http.http_get import (
     MAX_DOCUMENT_BYTES,

@@ -26,8 +26,9 @@ from unittest import mock
 
 import yaml
 
-from builder.model.artifact import Artifact, BuildOutput, Manifest, sha256_of, write_manifest
+from builder.model.artifact import Artifact, BuildOutput, Manifest, write_manifest
 from builder.model.clock import SYSTEM_CLOCK
+from builder.model.file_access import sha256_of
 from builder.model.matrix import Matrix
 from builder.model.matrix_file import load_matrix
 from builder.model.regions import known_regions, partition_of

@@ -11,7 +11,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
-from builder.model.artifact import Artifact, BuildOutput, Manifest, write_atomically
+from builder.model.artifact import Artifact, BuildOutput, Manifest
+from builder.model.file_access import write_atomically
 from builder.model.matrix import Cell, Matrix
 from builder.model.stop import Stop
 from publisher.aws.gateway import Lambda

@@ -18,9 +18,9 @@ import pytest
 from click.testing import CliRunner
 
 from builder.inspection.inspector import inspect_zip
-from builder.model.artifact import sha256_of
 from builder.model.cold_start import read_smokes
 from builder.model.errors import BuildError
+from builder.model.file_access import sha256_of
 from builder.model.runtimes import RUNTIMES
 from builder.model.target import Target
 from builder.smoke import execution

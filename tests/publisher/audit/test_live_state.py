@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from builder.model.artifact import dump_json
 from builder.model.errors import IncompleteError, InputError
 from builder.model.matrix import Cell
 from builder.model.progress import Quiet
+from builder.model.strict_json import dump_json
 from publisher.audit.live_state import LiveReport, LiveRow, read_live_state
 from publisher.aws.gateway import Grant, Lambda, ListedVersion, PublishedVersion, Refused
 from publisher.catalog.lookup import Query

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from builder.model.artifact import Locked, dump_json
+from builder.model.artifact import Locked
 from builder.model.matrix import Matrix
+from builder.model.strict_json import dump_json
 from publisher.ledger.release import Release, Yanked
 from tests.publisher.reconcile.plan_cases import digest, release, small_matrix
 

@@ -17,7 +17,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from builder.model.artifact import read_manifest, sha256_of, write_manifest
+from builder.model.artifact import read_manifest, write_manifest
+from builder.model.file_access import sha256_of
 from publisher.aws.resource_names import canary_role
 from publisher.ledger.release import Yanked
 from publisher.ledger.s3 import BucketLedger

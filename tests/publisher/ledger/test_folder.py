@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from builder.model.bounded_file import MAX_FACTS_BYTES
 from builder.model.errors import InputError
+from builder.model.file_access import MAX_FACTS_BYTES
 from publisher.ledger.folder import FolderLedger, record_bytes
 from publisher.ledger.release import Release
 from tests.publisher.catalog.catalog_cases import catalog_matrix, recorded

@@ -13,8 +13,8 @@ from unittest.mock import Mock
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from builder.model.bounded_file import MAX_FACTS_BYTES
 from builder.model.errors import IncompleteError, InputError
+from builder.model.file_access import MAX_FACTS_BYTES
 from builder.model.matrix import Matrix
 from builder.model.stop import Stop
 from publisher.aws.lease import lease

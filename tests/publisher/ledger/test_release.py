@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from builder.model.artifact import dump_json
+from builder.model.strict_json import dump_json
 from publisher.ledger.folder import record_bytes
 from publisher.ledger.release import CellRecord, Release
 from tests.publisher.catalog.catalog_cases import catalog_matrix, history, recorded

@@ -1,8 +1,10 @@
-"""Read files of limited size: whatever a file holds, reading it costs little time and memory."""
+"""Read files of limited size, compute their digests, and replace them atomically."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import tempfile
 from errno import ENOENT
 from pathlib import Path
 from typing import Final
@@ -48,3 +50,37 @@ def within_limit(data: bytes, what: str, max_bytes: int, where: str, fix: str | 
     if len(data) > max_bytes:
         raise InputError(f"{what} is larger than {max_bytes >> 20} MB", where=where, fix=fix or "give another file")
     return data
+
+
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file in hexadecimal."""
+    return digest_of(path, "sha256")
+
+
+def digest_of(path: Path, algorithm: str) -> str:
+    """Return the digest of a file in hexadecimal."""
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def write_atomically(path: Path, data: bytes, *, flush: bool = True) -> None:
+    """Replace a file atomically (write a temporary file, rename it): ``path`` has either the old bytes or the new ones.
+
+    With ``flush`` (fsync) this is also true after a power failure.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            if flush:
+                file.flush()
+                os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

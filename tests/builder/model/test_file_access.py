@@ -11,9 +11,9 @@ import pytest
 from pydantic import ValidationError
 
 from builder.model.artifact import Artifact, Manifest
-from builder.model.bounded_file import MAX_FACTS_BYTES, read_file, read_if_present
 from builder.model.cold_start import SmokeResults
 from builder.model.errors import InputError
+from builder.model.file_access import MAX_FACTS_BYTES, read_file, read_if_present
 from builder.model.frozen import MAX_KEYS, Frozen, first_problem, parse_document
 from builder.model.text_files import MAX_FILE_BYTES, MAX_TABLES, MAX_VALUES, read_toml
 from publisher.catalog.index import Index, IndexedRelease
