@@ -6,8 +6,11 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 
+from packaging.utils import canonicalize_name
+
 from builder.metadata.requires_dist import name_of
 from builder.model.errors import BuildError, FailureClass, InputError, LayersError
+from builder.model.escape import shorten
 from builder.model.findings import dotted
 from builder.model.target import Target
 from builder.resolve import uv
@@ -46,6 +49,8 @@ _BROKEN_VARIABLE = re.compile(
 )
 #: The file, its line, and what is wrong there.
 _BROKEN_SETTINGS = re.compile(r"Failed to parse: (\S+\.toml) cause: TOML parse error at line (\d+), .*?\^+ ([^,]+)")
+#: uv's warning about a yanked version; a reason may contain any characters.
+_YANKED = re.compile(r'^warning: `([^`\s]+)==([^`\s]+)` is yanked(?: \(reason: "(.*?)"\)$)?', re.MULTILINE | re.DOTALL)
 
 
 class ConflictError(BuildError):
@@ -242,3 +247,18 @@ def _last_cause(text: str) -> str:
 def _error_text(text: str) -> str:
     text = uv.after_warnings(text).replace("No solution found when resolving dependencies cause: ", "")
     return text if len(text) <= 600 else text[:599] + "…"
+
+
+def yanked_versions(messages: str) -> dict[tuple[str, str], str]:
+    """Return the reasons of the yanked versions in uv's warnings: uv accepts those that are pinned."""
+    found = _YANKED.findall(messages)
+    return {(canonicalize_name(name), version): reason for name, version, reason in found}
+
+
+def yanked_error(package: str, version: str, reason: str) -> InputError:
+    """Return the error for a release of a yanked version."""
+    why = shorten(reason)
+    return InputError(
+        f"{package} {version} was yanked from the package index" + (f": {why}" if why else ""),
+        fix="release another version; `layers publish` completes a release of it that was already started",
+    )

@@ -23,12 +23,11 @@ from packaging.version import Version
 from builder.metadata.requires_dist import name_of
 from builder.model.artifact import Locked
 from builder.model.errors import BuildError, InputError
-from builder.model.escape import shorten
 from builder.model.matrix import Matrix
 from builder.model.target import Target, python_order
 from builder.resolve import uv
 from builder.resolve.bounds import NO_BOUNDS, Bounds
-from builder.resolve.failures import ConflictError, NoWheelError, explain, no_wheel
+from builder.resolve.failures import ConflictError, NoWheelError, explain, no_wheel, yanked_error, yanked_versions
 from builder.resolve.settings import package_settings
 from builder.resolve.unsafe_names import refuse_unsafe_names
 from builder.resolve.wheel_choice import choose_wheel, filename_of, url_of
@@ -40,9 +39,6 @@ MAX_UV_RUNS_PER_TARGET = 12
 _OLDEST_PLATFORM = "manylinux_2_17"
 #: uv's message if no index has a package or a version.
 _MISSING = re.compile(r"was not found in the|there is no version of")
-
-#: uv's warning about a yanked version; a reason may contain any characters.
-_YANKED = re.compile(r'^warning: `([^`\s]+)==([^`\s]+)` is yanked(?: \(reason: "(.*?)"\)$)?', re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -135,32 +131,52 @@ def resolve_requirements(inputs: LockInput, target: Target) -> Lock:
     """Return the target's lock for any requirements. Raises ConflictError if no versions satisfy them all.
 
     uv has no platform for glibc 2.26, so it resolves for the next one. If all wheels of a chosen version need a newer
-    glibc than the target has, exclude that version and resolve again. After too many versions, resolve for the oldest
-    platform.
+    glibc than the target has, exclude that version and resolve again. After too many versions of a package, limit it
+    to those that have a wheel for the oldest platform; if that is not possible, resolve everything for that platform.
     """
-    bounds = inputs.bounds
-    ruled_out: dict[str, str] = {}  # the constraint that excludes a version, and the package without a wheel
+    lock, excluded = _resolve_without_excluded(inputs, target)
+    if lock is None:
+        lock = _resolve_with_limits(inputs, target, {text.partition(" ")[0] for text in excluded.values()})
+    return lock or _resolve_for_oldest_platform(inputs, target, next(iter(excluded.values())))
+
+
+def _resolve_with_limits(inputs: LockInput, target: Target, names: Iterable[str]) -> Lock | None:
+    """Return a lock in which these packages are not newer than their newest wheels for the oldest platform, or None."""
+    try:
+        oldest, _ = _lock_wheels(replace(inputs, requirements=tuple(sorted(names))), target, _OLDEST_PLATFORM)
+        limits = [f"{each.name}<={each.version}" for each in oldest if each.name in names]
+        return _resolve_without_excluded(inputs.with_constraints(limits), target)[0]
+    except ConflictError:
+        return None
+
+
+def _resolve_without_excluded(inputs: LockInput, target: Target) -> tuple[Lock | None, Mapping[str, str]]:
+    """Exclude versions without a usable wheel until there is a lock, and return it, or None after too many versions.
+
+    Also return the constraints that exclude a version, each with the package and its version.
+    """
+    excluded: dict[str, str] = {}
     for _ in range(MAX_UV_RUNS_PER_TARGET):
         try:
-            lock, missing = _lock_wheels(inputs.with_constraints(ruled_out), target)
+            lock, missing = _lock_wheels(inputs.with_constraints(excluded), target)
         except ConflictError:
-            if ruled_out:
+            if excluded:
                 break
             raise
         if not missing:
-            return lock
+            return lock, excluded
         pins = {f"{name}!={version}": f"{name} {version}" for name, version in missing}
         is_exact = target.runtime.system.uv_platform == target.runtime.manylinux
-        if is_exact or bounds.complete or pins.keys() <= ruled_out.keys():
+        if is_exact or inputs.bounds.complete or pins.keys() <= excluded.keys():
             raise no_wheel(next(iter(pins.values())), target)
-        ruled_out |= pins
-    return _resolve_with_oldest_wheels(inputs, target, next(iter(ruled_out.values())))
+        excluded |= pins
+    return None, excluded
 
 
-def _resolve_with_oldest_wheels(inputs: LockInput, target: Target, newest: str) -> Lock:
-    """Return a lock of wheels for the oldest glibc of uv, because excluding versions, ``newest`` first, found none.
+def _resolve_for_oldest_platform(inputs: LockInput, target: Target, newest: str) -> Lock:
+    """Return a lock of wheels for the oldest platform, which run on every target.
 
-    It has no wheel for a glibc between that and the target's. Few packages have such wheels.
+    It has no wheel for a glibc between that and the target's. ``newest`` is the version that was excluded first.
     """
     try:
         lock, missing = _lock_wheels(inputs, target, _OLDEST_PLATFORM)
@@ -177,7 +193,7 @@ def _lock_wheels(inputs: LockInput, target: Target, platform: str | None = None)
     """Resolve once. Return the best wheel of each package, and the packages and versions without a usable one."""
     document, messages = _compile(inputs, target, platform=platform)
     bounds, hashes_of_constraints = inputs.bounds, package_settings(os.environ).hashes
-    yanked = _yanked_versions(messages)
+    yanked = yanked_versions(messages)
     lock, missing = [], []
     for package in document.get("packages", []):
         name, version = str(package.get("name")), str(package.get("version"))
@@ -279,18 +295,3 @@ def _check_version(matrix: Matrix, version: str, locked: Locked) -> None:
             f"the package index writes {matrix.package} {version} as {locked.version}",
             fix=f"use this spelling, because it goes into descriptions and tables: --version {locked.version}",
         )
-
-
-def _yanked_versions(messages: str) -> dict[tuple[str, str], str]:
-    """Return the reasons of the yanked versions in uv's warnings: uv accepts those that are pinned."""
-    found = _YANKED.findall(messages)
-    return {(canonicalize_name(name), version): reason for name, version, reason in found}
-
-
-def yanked_error(package: str, version: str, reason: str) -> InputError:
-    """Return the error for a release of a yanked version."""
-    why = shorten(reason)
-    return InputError(
-        f"{package} {version} was yanked from the package index" + (f": {why}" if why else ""),
-        fix="release another version; `layers publish` completes a release of it that was already started",
-    )

@@ -15,7 +15,7 @@ from builder.model.escape import shorten
 from builder.model.matrix import Matrix
 from builder.model.progress import Progress
 from builder.model.target import Target
-from builder.resolve.resolver import yanked_error
+from builder.resolve.failures import yanked_error
 from publisher.ledger.release import Release, newest_of
 from publisher.watch.index_locations import IndexUnavailableError
 from publisher.watch.package_index import AvailableVersion, UnknownPackageError, versions_on_index

@@ -59,6 +59,17 @@ def test_an_old_version_is_found_behind_many_that_need_a_newer_glibc(index: Path
     assert locked.version == "1.0"
 
 
+@pytest.mark.parametrize("requirement", ["user", "user==2.0"])
+def test_versions_behind_many_that_need_a_newer_glibc_limit_no_other_package(requirement: str, index: Path) -> None:
+    for number in range(MAX_UV_RUNS_PER_TARGET + 2):
+        make_wheel(index, "demo", f"2.{number}", tag=manylinux(28))
+    make_wheel(index, "demo", "1.0", tag=manylinux(17))
+    make_wheel(index, "user", "1.0", requires=("demo",), tag=manylinux(17))
+    make_wheel(index, "user", "2.0", requires=("demo",), tag=manylinux(24))
+    lock = resolve_requirements(LockInput((requirement,)), target_of("3.11"))
+    assert [(each.name, each.version) for each in lock] == [("demo", "1.0"), ("user", "2.0")]
+
+
 @pytest.mark.parametrize("requirement", ["demo", "demo==1.0", "user"])
 def test_only_wheels_for_a_newer_glibc_are_an_error_that_names_the_package(requirement: str, index: Path) -> None:
     make_wheel(index, "demo", tag=manylinux(28))
