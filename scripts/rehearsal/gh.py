@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from builder.model.folder_lock import folder_lock
+
 STATE = Path(os.environ["REHEARSAL_FORGE"])
 PERMISSIONS: dict[str, str] = json.loads(os.environ["REHEARSAL_PERMISSIONS"])
 SCOPES = {"pr": "pull-requests", "issue": "issues", "label": "issues", "release": "contents"}
@@ -31,6 +33,11 @@ def main() -> None:
     if PERMISSIONS.get(scope) not in scopes:
         missing = f"this job's token does not have {scope}: {scopes[-1]}"
         sys.exit(f"gh: Resource not accessible by integration (HTTP 403): {missing}")
+    with folder_lock(STATE.parent):  # jobs run in parallel
+        _change_state(arguments)
+
+
+def _change_state(arguments: argparse.Namespace) -> None:
     state = json.loads(STATE.read_text()) if STATE.exists() else {"pr": [], "issue": [], "label": [], "release": []}
     if arguments.kind == "release":
         print(_act_on_release(arguments, state["release"]))
