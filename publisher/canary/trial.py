@@ -260,7 +260,8 @@ class _CanaryFunction:
             call_unless_stopped,
             lambda error: isinstance(error, kinds),
             lambda _: clock.monotonic() >= end,
-            first_wait_seconds=0.4,
-            max_wait_seconds=6,
+            first_wait_seconds=0.2,
+            max_wait_seconds=3,
+            jitter=False,
             sleep=clock.sleep,
         )
