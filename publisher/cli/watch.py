@@ -62,12 +62,12 @@ def command(
     if version is not None and (advisories or read_aws):
         raise UsageError("--advisories and --aws are about the whole matrix", fix="leave --version out")
     matrix = settings.matrix()
-    releases = settings.ledger(matrix).releases()
+    ledger = settings.ledger(matrix)
     if version is not None:
-        choice = named_version(matrix, matrix.targets, version, wait, releases)
-        _show_named(matrix, choice, releases, form, as_json)
+        choice = named_version(matrix, matrix.targets, version, wait, ledger.releases())
+        _show_named(matrix, choice, ledger.releases(), form, as_json)  # read again, because the wait may be long
     else:
-        _show(matrix, _report(matrix, releases, advisories, read_aws), form, as_json)
+        _show(matrix, _report(matrix, ledger.releases(), advisories, read_aws), form, as_json)
 
 
 def _report(matrix: Matrix, releases: Sequence[Release], advisories: bool, read_aws: bool) -> WatchReport:
