@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -140,7 +140,7 @@ def resolve_requirements(inputs: LockInput, target: Target) -> Lock:
     return lock or _resolve_for_oldest_platform(inputs, target, next(iter(excluded.values())))
 
 
-def _resolve_with_limits(inputs: LockInput, target: Target, names: Iterable[str]) -> Lock | None:
+def _resolve_with_limits(inputs: LockInput, target: Target, names: Collection[str]) -> Lock | None:
     """Return a lock in which these packages are not newer than their newest wheels for the oldest platform, or None."""
     try:
         oldest, _ = _lock_wheels(replace(inputs, requirements=tuple(sorted(names))), target, _OLDEST_PLATFORM)

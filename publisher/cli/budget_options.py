@@ -44,7 +44,6 @@ def package_budget(texts: Sequence[str]) -> Budget:
 
 
 def _max_sizes(texts: Sequence[str], examples: str) -> dict[str, Limit]:
-
     try:
         return parse_max_sizes(texts)
     except ValueError as error:

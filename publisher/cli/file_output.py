@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from builder.model.errors import InputError, write_fix
-from builder.model.file_access import read_if_present
+from builder.model.file_access import read_if_present, write_atomically
 
 #: Far above the size of the largest file, the index.
 _MAX_BYTES = 256 << 20
@@ -18,8 +18,6 @@ def read(path: Path) -> bytes | None:
 
 def write(path: Path, data: bytes) -> None:
     """Create or replace a file, and create its folders."""
-    from builder.model.file_access import write_atomically
-
     try:
         write_atomically(path, data, flush=False)  # no fsync: the command can write it again
     except OSError as error:

@@ -202,7 +202,6 @@ def _as_json(packaged: Package) -> dict[str, Any]:
 
 
 def _show(packaged: Package) -> None:
-
     app, dependencies, layer = packaged.app, packaged.dependencies, packaged.layer
     rows = [[str(app.file), megabytes(app.size), megabytes(app.unzipped_size), "", app.sha256[:12]]]
     if dependencies:

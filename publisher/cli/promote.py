@@ -14,6 +14,7 @@ import click
 from builder.model.errors import DriftError, InputError
 from builder.model.figures import counted
 from builder.model.progress import Progress
+from builder.model.stop import Stop
 from publisher.cli.console import json_option, print_message, progress
 from publisher.cli.group import Settings
 from publisher.cli.local_path import LocalPath
@@ -116,7 +117,6 @@ def _credentials(profile: str | None) -> Iterator[None]:
 
 def _run_canary_in_source(source: Settings, release: Release, region: str, shown: Progress) -> None:
     """Run the canary on the source's layers in one region. Raises DriftError if a layer does not work."""
-    from builder.model.stop import Stop
     from publisher.aws.identity import check_account
     from publisher.canary.canary_run import Roles, describe_trial, run_canary
     from publisher.canary.cell_selection import select

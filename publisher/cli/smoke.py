@@ -154,7 +154,6 @@ def _app_target(app: Path, layers: Sequence[Inspection], python: str | None, arc
 
 
 def _event(text: str | None) -> Any:
-
     try:
         return json.loads(read_file(Path(text[1:]), "the event", 8 << 20) if text and text[0] == "@" else text or "{}")
     except InputError as error:
